@@ -102,6 +102,7 @@ def test_ports_are_open_to_this_machine_only(compose: dict[str, Any]) -> None:
 
 def test_images_name_a_version(compose: dict[str, Any]) -> None:
     images = {service["image"] for service in compose["services"].values()} - {"postroom:${POSTROOM_VERSION:-latest}"}
+    assert images
     assert all(re.search(r":v?\d", image) for image in images), images
 
 

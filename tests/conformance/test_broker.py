@@ -21,6 +21,7 @@ from shared.runtime.worker import LONGEST_PAUSE_SECONDS, Worker, WorkerDependenc
 from tests.conformance.child import POISON
 from tests.conformance.lanes import (
     BROKERS,
+    PATIENT,
     TIER_SCALE,
     Lane,
     a_message,
@@ -178,8 +179,10 @@ def test_many_hops_lose_and_double_nothing(broker: Broker) -> None:
     assert broker.in_flight() == 0
 
 
-def test_flush_without_work_is_quick(broker: Broker) -> None:
+def test_flush_without_work_waits_for_no_confirm(broker: Broker) -> None:
+    began = time.monotonic()
     broker.consumer("intake", 1).flush()
+    assert time.monotonic() - began < PATIENT["confirm_seconds"]
 
 
 def test_redeliver_counts_an_attempt(broker: Broker) -> None:
@@ -447,11 +450,12 @@ def test_close_may_be_called_twice_and_takes_nothing_more(broker: Broker) -> Non
     consumer.close()
     consumer.close()
     broker.publish([a_message()])
+    assert take_one(broker.consumer("intake", 1)).message.id == "id-1"
     broker.close()
     broker.close()
 
 
-def test_close_of_a_broker_that_was_never_used(lane: Lane) -> None:
+def test_a_broker_that_was_never_used_can_be_closed(lane: Lane) -> None:
     lane.broker().close()
 
 

@@ -23,7 +23,6 @@ from tests.desk import NOW, Desk
 
 XML = "{urn:postroom:mail:1}"
 SCHEMA = Path(__file__).parents[2] / "docs/schema/mail.xsd"
-HARD = 'Grüße 你好 🔥 <b>&amp; "quotes" ]]> \x0b\x00 end'
 
 
 def exported(desk: Desk, folder: Path, raw: bytes, *, compress: bool) -> etree._Element:

@@ -255,6 +255,7 @@ def test_text_of_a_mail_does_not_reach_the_terminal_as_commands(run: Run) -> Non
         + run("mails", "show", receipt["mail_id"]).out
         + run("records", "show", "call", "1").out
     )
+    assert (out.count("gone"), out.count("decrof")) == (1, 3), "text and subject are shown"
     assert "\x1b" not in out
     assert "\u202e" not in out
 
@@ -342,7 +343,9 @@ def test_a_thing_has_the_same_key_everywhere_and_its_old_key(run: Run) -> None:
         (("inbox", "list"), "inbox", "name"),
         (("queues",), "queue", "name"),
     ):
-        for line in run(*words, "--json").lines:
+        lines = run(*words, "--json").lines
+        assert lines, words
+        for line in lines:
             assert line[new] == line[old], words
 
 

@@ -34,5 +34,7 @@ def test_tables_are_read_by_name_from_the_file_beside_a_module(tmp_path: Path) -
 def test_the_files_of_tables_are_packaged() -> None:
     root = Path(__file__).parents[3]
     patterns = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["*"]
-    for file in (root / "services").rglob("*.txt"):
+    files = list((root / "services").rglob("*.txt"))
+    assert files
+    for file in files:
         assert any(file.match(pattern) for pattern in patterns), file

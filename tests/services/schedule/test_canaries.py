@@ -262,14 +262,25 @@ def test_a_probe_goes_through_the_server_of_its_canary(desk: Desk, sink: SmtpSer
     assert "Your desk" not in read(left.content).as_string()
 
 
-@pytest.mark.parametrize("keys", [{"block": True}, {"override_recipient": "test@example.org"}, None])
-def test_no_probe_is_queued_that_could_not_come_back(desk: Desk, keys: dict[str, Any] | None) -> None:
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ({"block": True}, "mail server main is blocked: it receives only"),
+        (
+            {"override_recipient": "test@example.org"},
+            "mail server main sends all mail to test@example.org (override_recipient)",
+        ),
+        (None, "no mail server is configured"),
+    ],
+    ids=["blocked", "all to one recipient", "no server"],
+)
+def test_no_probe_is_queued_that_could_not_come_back(desk: Desk, keys: dict[str, Any] | None, why: str) -> None:
     servers = () if keys is None else (a_server(NOWHERE, **keys),)
     desk.configure(desk_with(0, mail_servers=servers))
     look(desk)
     look(desk, EVERY)
     assert (desk.outbox(), state(desk).probe) == ([], "")
-    assert hindrance(desk.app, WATCHED)
+    assert hindrance(desk.app, WATCHED) == why
 
 
 def test_no_probe_is_sent_to_an_inbox_that_is_stopped(desk: Desk, sink: SmtpServer) -> None:

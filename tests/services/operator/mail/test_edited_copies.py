@@ -84,6 +84,7 @@ def test_a_value_that_is_too_long_is_refused() -> None:
 
 
 def test_what_another_server_said_of_the_original_does_not_hold_for_the_copy() -> None:
+    assert "Authentication-Results" in dict(fields(RAW))
     assert "Authentication-Results" not in dict(fields(edited(RAW, an_edit(From="tom@example.com"))))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from services.parser import mime
 from shared.contracts.errors import BoundExceeded
-from shared.contracts.mail import ParsedMail
+from shared.contracts.mail import Address, ParsedMail
 from tests.services.parser import mails
 from tests.services.parser.mails import HEAD, attachment, container, multipart, part, plain
 
@@ -305,7 +305,7 @@ READ: list[tuple[str, bytes, str | None, Check]] = [
         "45-cesu",
         plain(b"a\xed\xa0\x80b \xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4", b"Content-Type: text/plain; charset=utf-8"),
         "wrong-charset",
-        lambda mail: mail.text.startswith("a"),
+        text_is("a\ufffdb ääää"),
     ),
     (
         "46-bidi-and-zero-width",
@@ -366,8 +366,8 @@ READ: list[tuple[str, bytes, str | None, Check]] = [
     (
         "49-rfc2231-gap",
         multipart(TEXT, attachment(b'x; filename*0="a"; filename*2="c.txt"')),
-        None,
-        lambda mail: len(mail.attachments) == 1,
+        "broken-parameter",
+        names_are("ac.txt"),
     ),
     (
         "49-rfc2231-gap-alone",
@@ -391,7 +391,7 @@ READ: list[tuple[str, bytes, str | None, Check]] = [
             ),
         ),
         None,
-        lambda mail: len(mail.attachments) == 1,
+        names_are("file.bin"),
     ),
     (
         "50-gb18030",
@@ -445,7 +445,7 @@ READ: list[tuple[str, bytes, str | None, Check]] = [
         "60-homoglyph-domain",
         from_line("a@\u0441orp.example".encode()),
         None,
-        lambda mail: mail.from_ is not None and mail.from_.address != "a@corp.example",
+        lambda mail: mail.from_ is not None and mail.from_.address == "a@xn--orp-3ed.example",
     ),
     (
         "61-idn-domain",
@@ -469,7 +469,7 @@ READ: list[tuple[str, bytes, str | None, Check]] = [
         "64-encoded-word-in-local-part",
         from_line(b"=?utf-8?q?alice?=@b.example"),
         "encoded-word-in-address",
-        lambda mail: mail.from_ is None or "alice@" not in mail.from_.address,
+        lambda mail: mail.from_ is not None and mail.from_.address == "=?utf-8?q?alice?=@b.example",
     ),
     (
         "66-quoted-local-part",
@@ -487,7 +487,7 @@ READ: list[tuple[str, bytes, str | None, Check]] = [
         "67-sender-differs",
         from_line(b"a@b.example\r\nSender: c@d.example"),
         "sender-differs",
-        lambda mail: mail.sender is not None and mail.from_ is not None and mail.from_.address == "a@b.example",
+        lambda mail: (mail.from_, mail.sender) == (Address("", "a@b.example"), Address("", "c@d.example")),
     ),
     ("69-null-path", from_line(b"a@b.example\r\nReturn-Path: <>"), None, lambda mail: mail.routing.return_path == ""),
     ("80-dot-dot", multipart(TEXT, attachment(b'"../../etc/passwd"')), "hostile-filename", names_are("passwd")),

@@ -9,10 +9,7 @@ from hypothesis import strategies as st
 from services.parser import reply, tree
 from services.parser.bounds import Bounds
 from services.parser.quotes import forwarded
-
-NEW = "It still prints nothing.\nPlease send somebody."
-OLD = "Have you tried another tray?\nThe lower one works."
-QUOTED = "> Have you tried another tray?\n> The lower one works."
+from tests.services.parser.replies import NEW, OLD, QUOTED, new_text
 
 ATTRIBUTIONS = [
     ("Gmail, en", "On Mon, 3 Feb 2020 at 10:00, Help Desk <desk@example.com> wrote:"),
@@ -93,12 +90,12 @@ ATTRIBUTIONS = [
 @pytest.mark.parametrize("line", [row[1] for row in ATTRIBUTIONS], ids=[row[0] for row in ATTRIBUTIONS])
 @pytest.mark.parametrize("old", [QUOTED, OLD], ids=["marked", "unmarked"])
 def test_an_attribution_ends_what_the_sender_wrote(line: str, old: str) -> None:
-    assert reply.read(f"{NEW}\n\n{line}\n\n{old}\n", None, is_reply=True).new_text == NEW
+    assert new_text(f"{NEW}\n\n{line}\n\n{old}\n") == NEW
 
 
 @pytest.mark.parametrize("line", [row[1] for row in ATTRIBUTIONS], ids=[row[0] for row in ATTRIBUTIONS])
 def test_below_a_quotation_the_sender_goes_on(line: str) -> None:
-    assert reply.read(f"{line}\n{QUOTED}\n\n{NEW}\n", None, is_reply=True).new_text == NEW
+    assert new_text(f"{line}\n{QUOTED}\n\n{NEW}\n") == NEW
 
 
 BLOCKS = [
@@ -427,7 +424,7 @@ Subject: Printer""",
 @pytest.mark.req("VF-12")
 @pytest.mark.parametrize("block", [row[1] for row in BLOCKS], ids=[row[0] for row in BLOCKS])
 def test_a_header_block_ends_what_the_sender_wrote(block: str) -> None:
-    assert reply.read(f"{NEW}\n\n{block}\n\n{OLD}\n", None, is_reply=True).new_text == NEW
+    assert new_text(f"{NEW}\n\n{block}\n\n{OLD}\n") == NEW
 
 
 @pytest.mark.req("VF-12")
@@ -449,7 +446,7 @@ def test_initials_mark_quoted_lines_below_an_attribution(above: str, mark: str) 
 
 def test_the_prompt_of_a_program_is_not_a_mark() -> None:
     text = "It says this:\nSQL> select 1;\nSQL> commit;\nWhat now?"
-    assert reply.read(text, None, is_reply=True).new_text == text
+    assert new_text(text) == text
 
 
 SIGNED = {
@@ -467,7 +464,7 @@ def test_a_signature_that_the_html_marks_is_left_out(element: str) -> None:
     old = '<div class="gmail_quote">Old<div id="Signature">Help Desk</div></div>'
     html = f"<div>Thanks.</div>{element.format(link=LINK)}<div>One more thing.</div>{old}"
     text = "Thanks.\n\nAnn Example\nExample Inc. <https://example.org/>\n\nOne more thing.\n\nOld\nHelp Desk\n"
-    assert reply.read(text, html, is_reply=True).new_text == "Thanks.\n\nOne more thing."
+    assert new_text(text, html) == "Thanks.\n\nOne more thing."
     assert "Ann Example" in reply.read(text, html, is_reply=False).new_text
 
 
@@ -475,7 +472,7 @@ def test_a_signature_that_the_html_marks_is_left_out(element: str) -> None:
 def test_a_signature_that_is_all_of_the_text_stays() -> None:
     html = '<div id="Signature">It works.</div><div class="gmail_quote">On Friday Help Desk wrote: Old</div>'
     text = "It works.\n\nOn Friday, 3 Feb 2020, Help Desk <desk@example.com> wrote:\n\n> Old\n"
-    assert reply.read(text, html, is_reply=True).new_text == "It works."
+    assert new_text(text, html) == "It works."
 
 
 @pytest.mark.req("PR-19")
@@ -489,7 +486,7 @@ def test_a_signature_that_is_all_of_the_text_stays() -> None:
 )
 def test_what_is_not_the_whole_signature_stays(text: str, kept: str) -> None:
     html = '<p>Thanks.</p><div id="Signature">All of it is in the signature.</div>'
-    assert reply.read(text, html, is_reply=True).new_text == kept
+    assert new_text(text, html) == kept
 
 
 PHONES = [
@@ -535,7 +532,7 @@ PHONES = [
 @pytest.mark.parametrize("line", PHONES)
 def test_the_line_of_a_phone_is_left_out(line: str) -> None:
     text = f"{NEW}\n\n{line}\n\nOn 3 Feb 2020, at 10:00, Desk <desk@example.com> wrote:\n\n{QUOTED}\n"
-    assert reply.read(text, None, is_reply=True).new_text == NEW
+    assert new_text(text) == NEW
 
 
 KEPT = [
@@ -569,7 +566,7 @@ KEPT = [
 
 @pytest.mark.parametrize("text", KEPT)
 def test_the_senders_own_words_stay(text: str) -> None:
-    assert reply.read(text, None, is_reply=True).new_text == text
+    assert new_text(text) == text
 
 
 CUTS = [
@@ -633,7 +630,7 @@ CUTS = [
 
 @pytest.mark.parametrize(("text", "expected"), CUTS)
 def test_what_is_not_new_is_cut(text: str, expected: str) -> None:
-    assert reply.read(text, None, is_reply=True).new_text == expected
+    assert new_text(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -646,7 +643,7 @@ def test_what_is_not_new_is_cut(text: str, expected: str) -> None:
     ],
 )
 def test_when_nothing_would_remain_everything_remains(text: str) -> None:
-    assert reply.read(text, None, is_reply=True).new_text == text
+    assert new_text(text) == text
 
 
 def test_a_new_mail_stays_whole() -> None:
@@ -666,14 +663,14 @@ def test_a_forwarded_mail_stays_in_the_text() -> None:
         f"{NEW}\n\n---------- Forwarded message ----------\nFrom: Bob <bob@example.net>\n"
         f"Date: Mon\nSubject: Toner\nTo: Ann\n\n{OLD}"
     )
-    assert reply.read(text, None, is_reply=True).new_text == text
+    assert new_text(text) == text
 
 
 def test_a_forwarded_mail_stays_even_when_it_is_marked_like_a_quotation() -> None:
     forward = (
         "Begin forwarded message:\n\n> From: Bob <bob@example.net>\n> Subject: Toner\n>\n> No toner.\n> -- \n> Bob"
     )
-    assert reply.read(f"{NEW}\n\n-- \nAnn\n\n{forward}", None, is_reply=True).new_text == f"{NEW}\n\n{forward}"
+    assert new_text(f"{NEW}\n\n-- \nAnn\n\n{forward}") == f"{NEW}\n\n{forward}"
 
 
 SUBJECTS = [
@@ -719,7 +716,7 @@ HINTS = [
 @pytest.mark.parametrize("markup", HINTS)
 def test_markup_shows_a_quotation_that_no_word_announces(markup: str) -> None:
     html = markup.format(new=NEW, old=OLD)
-    assert reply.read(f"{NEW}\n\n{OLD}\n", html, is_reply=True).new_text == NEW
+    assert new_text(f"{NEW}\n\n{OLD}\n", html) == NEW
 
 
 HOSTILE = {
@@ -743,18 +740,18 @@ HOSTILE = {
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_no_text_makes_it_slow_or_lose_everything(text: str) -> None:
-    assert reply.read(text, None, is_reply=True).new_text.strip() or not text.strip()
+    assert new_text(text).strip() or not text.strip()
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("tag", ["<div ", '<div class="', "<blockquote type=cite><style>", "<!--", "&lt;"])
 def test_no_markup_makes_it_slow(tag: str) -> None:
-    assert reply.read(NEW, tag * 100_000, is_reply=True).new_text == NEW
+    assert new_text(NEW, tag * 100_000) == NEW
 
 
 def test_beyond_the_prefix_text_is_kept_and_marked_quotations_are_not() -> None:
     long = "word " * 250_000
-    got = reply.read(f"{long}\n{NEW}\n{QUOTED}\nlast words", None, is_reply=True).new_text
+    got = new_text(f"{long}\n{NEW}\n{QUOTED}\nlast words")
     assert got.endswith(f"{NEW}\nlast words")
 
 
@@ -796,16 +793,16 @@ def test_any_text_gives_some_of_itself(text: str, is_reply: bool) -> None:
 def test_a_reference_to_a_character_with_thousands_of_digits_causes_no_error() -> None:
     html = f"<p>New</p><div class='gmail_quote'>&#{'1' * 5_000};Old words of another person</div>"
     text = "New\nOld words of another person"
-    assert reply.read(text, html, is_reply=True).new_text == "New"
+    assert new_text(text, html) == "New"
 
 
 @pytest.mark.parametrize("mark", ["class=gmail_quote", 'id = "x_divRplyFwdMsg"', "class='a b m_12yahoo_quoted'"])
 def test_a_class_marks_a_quotation_only_as_a_class(mark: str) -> None:
     text = "New\nOld words of another person"
     for tag, new in ((f"<div {mark}>", "New"), (f"<div title={mark.partition('=')[2]}>", text)):
-        assert reply.read(text, f"New{tag}Old words of another person</div>", is_reply=True).new_text == new
+        assert new_text(text, f"New{tag}Old words of another person</div>") == new
 
 
 def test_a_header_block_far_below_blank_lines_has_nothing_above_it() -> None:
     text = "\n" * 1_000 + "From: Ann <ann@example.com>\nTo: Bob\nSubject: Printer\n\nOld" * 100
-    assert reply.read(text, None, is_reply=True).new_text == text.strip()
+    assert new_text(text) == text.strip()

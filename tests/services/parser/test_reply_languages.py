@@ -6,10 +6,8 @@ import pytest
 
 from services.parser import reply
 from services.parser.quotes.announcements import Answered
+from tests.services.parser.replies import NEW, OLD, QUOTED, new_text
 
-NEW = "It still prints nothing.\nPlease send somebody."
-OLD = "Have you tried another tray?\nThe lower one works."
-QUOTED = "> Have you tried another tray?\n> The lower one works."
 DESK = "Help Desk <desk@example.com>"
 
 ATTRIBUTIONS = {
@@ -44,7 +42,7 @@ ATTRIBUTIONS = {
 @pytest.mark.parametrize("line", ATTRIBUTIONS.values(), ids=ATTRIBUTIONS.keys())
 @pytest.mark.parametrize("old", [QUOTED, OLD], ids=["marked", "unmarked"])
 def test_an_attribution_ends_what_the_sender_wrote(line: str, old: str) -> None:
-    assert reply.read(f"{NEW}\n\n{line}\n\n{old}\n", None, is_reply=True).new_text == NEW
+    assert new_text(f"{NEW}\n\n{line}\n\n{old}\n") == NEW
 
 
 NAMED = [
@@ -59,8 +57,8 @@ NAMED = [
 
 @pytest.mark.parametrize("line", NAMED)
 def test_a_line_that_names_the_writer_belongs_to_the_marked_quotation_below(line: str) -> None:
-    assert reply.read(f"{NEW}\n\n{line}\n\n{QUOTED}\n", None, is_reply=True).new_text == NEW
-    assert reply.read(f"{line}\n\n{QUOTED}\n\n{NEW}\n", None, is_reply=True).new_text == NEW
+    assert new_text(f"{NEW}\n\n{line}\n\n{QUOTED}\n") == NEW
+    assert new_text(f"{line}\n\n{QUOTED}\n\n{NEW}\n") == NEW
 
 
 GROUPWISE = [
@@ -71,7 +69,7 @@ GROUPWISE = [
 
 @pytest.mark.parametrize("line", GROUPWISE)
 def test_groupwise_marks_the_announcement_and_nothing_below_it(line: str) -> None:
-    assert reply.read(f"{NEW}\n\n{line}\n{OLD}\n", None, is_reply=True).new_text == NEW
+    assert new_text(f"{NEW}\n\n{line}\n{OLD}\n") == NEW
 
 
 FIELDS = [
@@ -103,7 +101,7 @@ FIELDS = [
 def test_a_header_block_ends_what_the_sender_wrote(names: tuple[str, str, str, str]) -> None:
     sender, sent, to, subject = names
     block = f"{sender}: {DESK}\n{sent}: 3.2.2020 10:00\n{to}: Ann\n{subject}: RE: Printer"
-    assert reply.read(f"{NEW}\n\n{block}\n\n{OLD}\n", None, is_reply=True).new_text == NEW
+    assert new_text(f"{NEW}\n\n{block}\n\n{OLD}\n") == NEW
 
 
 UNKNOWN = "Kutoka: {sender}\nImetumwa: 3.2.2020 10:00\nKwa: Ann\nMada: {subject}"
@@ -147,15 +145,15 @@ def test_a_mark_of_outlook_announces_a_mail_whose_header_no_table_has() -> None:
         'style="border-right:none; border-top:1pt solid rgb(225, 225, 225)"',
     ):
         html = f"<div>{NEW}</div><div {mark}>Kutoka: Bob<br>Mada: Printer</div><div>{OLD}</div>"
-        assert reply.read(text, html, is_reply=True).new_text == NEW
+        assert new_text(text, html) == NEW
 
 
 @pytest.mark.req("PR-19")
 @pytest.mark.parametrize("steps", ["Steps:\n--\n1. on\n2. off", "Do\n--\n- this\n- that"])
 def test_a_rule_of_two_hyphens_within_a_text_is_not_a_signature(steps: str) -> None:
-    assert reply.read(f"{steps}\n\n{ATTRIBUTIONS['Notes']}\n{QUOTED}", None, is_reply=True).new_text == steps
-    assert reply.read(f"{NEW}\n--\nAnn\n+49 30 123", None, is_reply=True).new_text == NEW
-    assert reply.read(f"{NEW}\n-- \n- Ann -\n* 123", None, is_reply=True).new_text == NEW
+    assert new_text(f"{steps}\n\n{ATTRIBUTIONS['Notes']}\n{QUOTED}") == steps
+    assert new_text(f"{NEW}\n--\nAnn\n+49 30 123") == NEW
+    assert new_text(f"{NEW}\n-- \n- Ann -\n* 123") == NEW
 
 
 @pytest.mark.req("PR-19")
@@ -167,14 +165,14 @@ def test_a_rule_of_two_hyphens_within_a_text_is_not_a_signature(steps: str) -> N
     ],
 )
 def test_words_that_may_announce_a_quotation_stay_where_no_quotation_follows(words: str) -> None:
-    assert reply.read(words, None, is_reply=True).new_text == words
+    assert new_text(words) == words
 
 
 @pytest.mark.req("PR-19")
 @pytest.mark.parametrize("ps", ["PS: The scanner too.", "P.S. The scanner too.", "Ps - the scanner too."])
 def test_a_postscript_below_a_signature_stays(ps: str) -> None:
     text = f"{NEW}\n\n-- \nAnn\n+49 30 123\n\n{ps}\nAll of them.\n"
-    assert reply.read(text, None, is_reply=True).new_text == f"{NEW}\n\n{ps}\nAll of them."
+    assert new_text(text) == f"{NEW}\n\n{ps}\nAll of them."
 
 
 MARKERS = [
@@ -193,7 +191,7 @@ MARKERS = [
 
 @pytest.mark.parametrize("line", MARKERS)
 def test_a_marker_alone_ends_what_the_sender_wrote(line: str) -> None:
-    assert reply.read(f"{NEW}\n\n{line}\n\n{OLD}\n", None, is_reply=True).new_text == NEW
+    assert new_text(f"{NEW}\n\n{line}\n\n{OLD}\n") == NEW
 
 
 @pytest.mark.parametrize(
@@ -207,7 +205,7 @@ def test_a_marker_alone_ends_what_the_sender_wrote(line: str) -> None:
 )
 def test_a_marker_above_a_header_block_belongs_to_it(line: str) -> None:
     block = f"From: {DESK}\nSent: Monday, February 3, 2020 10:00\nTo: Ann\nSubject: Printer"
-    assert reply.read(f"{NEW}\n\n{line}\n{block}\n\n{OLD}\n", None, is_reply=True).new_text == NEW
+    assert new_text(f"{NEW}\n\n{line}\n{block}\n\n{OLD}\n") == NEW
 
 
 PHONES = [
@@ -242,7 +240,7 @@ PHONES = [
 
 @pytest.mark.parametrize("line", PHONES)
 def test_the_line_of_a_phone_is_left_out(line: str) -> None:
-    assert reply.read(f"{NEW}\n\n{line}\n", None, is_reply=True).new_text == NEW
+    assert new_text(f"{NEW}\n\n{line}\n") == NEW
 
 
 NOTICES = [
@@ -263,7 +261,7 @@ NOTICES = [
 
 @pytest.mark.parametrize("notice", NOTICES)
 def test_a_legal_notice_is_left_out(notice: str) -> None:
-    assert reply.read(f"{NEW}\n\n{notice}\n", None, is_reply=True).new_text == NEW
+    assert new_text(f"{NEW}\n\n{notice}\n") == NEW
 
 
 KEPT = [
@@ -288,12 +286,12 @@ KEPT = [
 
 @pytest.mark.parametrize("words", KEPT)
 def test_the_senders_own_words_stay(words: str) -> None:
-    assert reply.read(f"Hello,\n\n{words}", None, is_reply=True).new_text == f"Hello,\n\n{words}"
+    assert new_text(f"Hello,\n\n{words}") == f"Hello,\n\n{words}"
 
 
 def test_markup_tells_where_an_announcement_in_unknown_words_begins() -> None:
     html = f'<p>{NEW}</p><div class="gmail_quote"><div>Zzz 3 Xxx Desk yyy</div><blockquote>{OLD}</blockquote></div>'
-    assert reply.read(f"{NEW}\n\nZzz 3 Xxx Desk yyy\n\n{QUOTED}\n", html, is_reply=True).new_text == NEW
+    assert new_text(f"{NEW}\n\nZzz 3 Xxx Desk yyy\n\n{QUOTED}\n", html) == NEW
 
 
 @pytest.mark.parametrize("subject", ["Vá: Nyomtató", "Odg: Pisač", "Ответ: Принтер", "回覆: 印表機", "Re(2): Printer"])

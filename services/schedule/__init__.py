@@ -1,1 +1,1 @@
-"""The source that works by the clock: service levels, reports, canaries, and removing what nobody needs any more."""
+"""The source that works by the clock: service levels, reports, canaries, and deletion of data that nobody needs."""

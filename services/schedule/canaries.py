@@ -1,10 +1,10 @@
 """The canaries of inboxes: a probe is mailed to an inbox when it is due, one at a time.
 
-Whatever keeps a probe from coming back is what it is for, so it takes the way of all mail: outbox, notifier, mail
-server, mailbox, every stage. The record writer counts it (`decide.probe`). While one waits for its mail server, no
-other is queued; one that has left and is not back within the patience of the canary is lost, and the next one
-follows. The id of a probe is derived from the one before it, and the state is written after it, so that what a crash
-interrupted, or two processes do at once, is one probe.
+A probe takes the way of all mail, so that it shows every fault on that way: outbox, notifier, mail server, mailbox,
+every stage. The record writer counts it (`decide.probe`). While one waits for its mail server, no other is queued. One
+that has left and is not back within the patience of the canary is lost, and the next one follows. The id of a probe is
+derived from the one before it, and the state is written after it: a crash in between, or two processes at once, still
+make one probe.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from services.queues import NOTIFIER
+from services.schedule.publishing import publish
 from shared.contracts.change import Notification
 from shared.contracts.errors import Misconfigured
 from shared.contracts.events import NotificationQueued
 from shared.ids import derived_id
-from shared.runtime.broker import Message
 from shared.runtime.crash_points import crash_point
-from shared.runtime.envelope import pack
 from shared.sending import probe_hindrance, probe_side
 from shared.store.canaries import PROBE
 from shared.store.inbox_states import InboxStates
@@ -80,14 +79,13 @@ class CanaryRun:
         return is_due(inbox.canary, state, self._app.outbox.get(state.probe) if state.is_open else None, now)
 
     def _queue(self, inbox: Inbox, state: CanaryState, now: datetime) -> None:
-        configuration, large = self._app.directory.current(), self._app.large_events
+        configuration = self._app.directory.current()
         cause = derived_id("canary", inbox.name, iso(state.since), state.probe)
         text = TEXT.format(inbox=inbox.name)
         mail = Notification((inbox.address,), f"Canary of the inbox {inbox.name}", text, PROBE)
         outbox_id = self._app.outbox.add_once(cause, 0, mail, probe_side(configuration, inbox), QueuedFor(now))
         crash_point("writer.carried-out")
-        event, because = NotificationQueued("", outbox_id), Message(cause, NOTIFIER, b"")
-        self._app.broker.publish([pack(event, NOTIFIER, cause=because, stage="schedule", index=0, large=large)])
+        publish(self._app, NotificationQueued("", outbox_id), NOTIFIER, cause)
         self._app.canaries.queued(state, outbox_id, now)
         log.info("canary_sent", extra={"inbox": inbox.name})
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from services.queues import NOTIFIER
 from services.schedule import report_text
+from services.schedule.publishing import publish
 from services.schedule.report_table import Table, statuses_of, table
 from shared.addresses import address_key, mailbox_key
 from shared.config.cron import Cron
@@ -24,9 +25,7 @@ from shared.contracts.errors import Unavailable
 from shared.contracts.events import NotificationQueued
 from shared.contracts.mail import Attachment
 from shared.ids import derived_id
-from shared.runtime.broker import Message
 from shared.runtime.crash_points import crash_point
-from shared.runtime.envelope import pack
 from shared.sending import sending_side
 from shared.store.outbox import QueuedFor
 from shared.store.reports import ReportState
@@ -89,7 +88,7 @@ class ReportRun:
         file = Attachment(f"{report.name}.csv", "text/csv", len(content), self._app.documents.put_blob(content))
         text, html = report_text.as_text(found), report_text.as_html(found)
         subject = f"{found.title}: {report_text.counted(found)}"
-        configuration, large = self._app.directory.current(), self._app.large_events
+        configuration = self._app.directory.current()
         sending = sending_side(configuration, configuration.default_inbox, None)
         sending = replace(sending, plus_address=None)  # answers to a report belong to no record
         for mailbox in mailboxes:
@@ -97,9 +96,7 @@ class ReportRun:
             mail = Notification((mailbox,), subject, text, KIND, html=html, attachments=(file,))
             outbox_id = self._app.outbox.add_once(cause, 0, mail, sending, QueuedFor(now))
             crash_point("writer.carried-out")
-            event, because = NotificationQueued("", outbox_id), Message(cause, NOTIFIER, b"")
-            message = pack(event, NOTIFIER, cause=because, stage="schedule", index=0, large=large)
-            self._app.broker.publish([message])
+            publish(self._app, NotificationQueued("", outbox_id), NOTIFIER, cause)
 
 
 def make(app: App, report: Report, now: datetime) -> Table:

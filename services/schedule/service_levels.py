@@ -1,7 +1,7 @@
-"""Events of service levels that are due: the schedule says so, the record writer decides what comes of it (TI-35).
+"""Events of service levels that are due: the schedule publishes them, the record writer decides what follows (TI-35).
 
-Found by an index, on the time that each record stores. What was said in this process is not said again while the record
-writer is on its way; another process, or this one after a restart, may say it once more: the record writer takes each
+Found by an index, on the time that each record stores. This process publishes an event once while the record writer has
+not handled it yet. Another process, or this one after a restart, may publish it again: the record writer takes each
 event once.
 """
 
@@ -12,9 +12,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from services.queues import RECORD_WRITER
+from services.schedule.publishing import publish
 from shared.contracts.events import ServiceTargetReached
-from shared.runtime.broker import Message
-from shared.runtime.envelope import pack
 from shared.store.firings import firing_id
 
 if TYPE_CHECKING:
@@ -26,29 +25,28 @@ STEP: Final = 500
 
 
 class ServiceLevelWatch:
-    """Says which targets are near, and which have passed."""
+    """Publishes which targets are near, and which have passed."""
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._said: dict[str, ServiceTargetReached] = {}
+        self._published: dict[str, ServiceTargetReached] = {}
 
     def is_due(self, now: datetime) -> bool:
-        """Whether there is something to say."""
+        """Whether there is an event to publish."""
         return next(self._new(now), None) is not None
 
     def work(self, now: datetime, go_on: Callable[[], bool]) -> None:
-        """Say everything that is due, as long as `go_on`."""
-        self._said = {id_: event for id_, event in self._said.items() if id_ in dict(self._due(now))}
+        """Publish everything that is due, as long as `go_on`."""
+        due = dict(self._due(now))
+        self._published = {id_: event for id_, event in self._published.items() if id_ in due}
         for id_, event in list(self._new(now)):
             if not go_on():
                 return
-            because = Message(id_, RECORD_WRITER, b"")
-            message = pack(event, RECORD_WRITER, cause=because, stage="schedule", index=0, large=self._app.large_events)
-            self._app.broker.publish([message])
-            self._said[id_] = event
+            publish(self._app, event, RECORD_WRITER, cause=id_)
+            self._published[id_] = event
 
     def _new(self, now: datetime) -> Iterator[tuple[str, ServiceTargetReached]]:
-        yield from ((id_, event) for id_, event in self._due(now) if id_ not in self._said)
+        yield from ((id_, event) for id_, event in self._due(now) if id_ not in self._published)
 
     def _due(self, now: datetime) -> Iterator[tuple[str, ServiceTargetReached]]:
         """Every event that is due, by an id of its own."""
@@ -62,7 +60,7 @@ class ServiceLevelWatch:
 
 
 def events_of(record: Record, now: datetime) -> Iterator[ServiceTargetReached]:
-    """The events of a record's targets that are due: of one target the last only, after a standstill."""
+    """The events of a record's targets that are due: of one target only the last, when several have passed."""
     level = record.service
     for target in level.targets if level else ():
         assert level is not None

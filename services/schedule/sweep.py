@@ -1,4 +1,4 @@
-"""One sweep: looks through a collection in steps of a bounded size and removes what nobody needs any more.
+"""One sweep: looks through a collection in steps of a bounded size and removes what is no longer needed.
 
 A step is one commit where the store has one. A step that a crash interrupted is done again, and a step that two
 processes do at once removes the same things.

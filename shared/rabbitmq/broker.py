@@ -31,9 +31,6 @@ __all__ = ["MAX_MESSAGE_BYTES", "RabbitBroker", "RabbitConsumer"]
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 15
-CONFIRM_SECONDS = 10.0
-CONNECT_SECONDS = 5.0
 _MANAGEMENT_SECONDS = 3.0
 
 
@@ -42,6 +39,7 @@ class RabbitBroker:
 
     `verify_only`: never create anything, fail with `Misconfigured` when something is missing.
     `management_url`: `http://[user:password@]host:15672`; without it `unacked` is not known.
+    `timing`: time limits of connections and confirms.
     `tier_scale`: shortens the retry tiers in tests; all processes on one broker must agree.
     """
 
@@ -51,20 +49,17 @@ class RabbitBroker:
         queues: WorkQueues,
         *,
         verify_only: bool = False,
-        prefix: str = topology.PREFIX,
         management_url: str | None = None,
-        heartbeat: int = HEARTBEAT_SECONDS,
-        confirm_seconds: float = CONFIRM_SECONDS,
-        connect_seconds: float = CONNECT_SECONDS,
-        tier_scale: float = 1.0,
         ca_file: str | None = None,
+        timing: Timing = Timing(),  # noqa: B008 frozen default
+        tier_scale: float = 1.0,
     ) -> None:
         quiet_libraries()
         self.endpoint = Endpoint.parse(url, ca_file)
-        self.names, self.queues = topology.topology(queues, prefix, tier_scale), queues
+        self.names, self.queues = topology.topology(queues, tier_scale=tier_scale), queues
         self.verify_only, self.management_url = verify_only, management_url
-        self._timing = Timing(heartbeat=heartbeat, connect=connect_seconds, confirm=confirm_seconds)
-        self._publisher = Publisher(self.endpoint, PublishTimeouts(connect_seconds, confirm_seconds))
+        self._timing = timing
+        self._publisher = Publisher(self.endpoint, PublishTimeouts(timing.connect, timing.confirm))
         self._consumers: list[RabbitConsumer] = []
         self._lock = threading.Lock()
 

@@ -24,8 +24,8 @@ TIER_SCALE = 0.04
 """A tier of 5 s is 0.2 s."""
 PATIENCE = 120.0
 """Seconds for what is certain to happen: a machine may be busy."""
-PATIENT: Mapping[str, float] = {"confirm_seconds": 60.0, "connect_seconds": 20.0}
-"""RabbitMQ on such a machine."""
+PATIENT: Mapping[str, Any] = {"confirm": 60.0, "connect": 20.0}
+"""The `Timing` of RabbitMQ on such a machine, in seconds."""
 
 
 def open_broker(kind: str, place: str, options: dict[str, Any] | None = None) -> Broker:
@@ -35,8 +35,9 @@ def open_broker(kind: str, place: str, options: dict[str, Any] | None = None) ->
 
         return EmbeddedBroker(Path(place), QUEUES, tier_scale=TIER_SCALE, **(options or {}))
     from shared.rabbitmq.broker import RabbitBroker
+    from shared.rabbitmq.session import Timing
 
-    return RabbitBroker(place, QUEUES, tier_scale=TIER_SCALE, **{**PATIENT, **(options or {})})
+    return RabbitBroker(place, QUEUES, tier_scale=TIER_SCALE, **{"timing": Timing(**PATIENT), **(options or {})})
 
 
 @dataclass

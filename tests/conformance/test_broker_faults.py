@@ -14,6 +14,7 @@ from services.queues import QUEUES
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.rabbitmq import consumer as amqp_consumer
 from shared.rabbitmq.broker import RabbitBroker
+from shared.rabbitmq.session import Timing
 from shared.runtime.broker import MAX_DELIVERIES, Message, Unroutable
 from tests.conformance.lanes import (
     PATIENCE,
@@ -36,7 +37,7 @@ from tests.servers.proxy import Proxy
 from tests.servers.rabbitmq import RabbitNode
 
 pytestmark = pytest.mark.every_rabbitmq
-QUICK: dict[str, Any] = {"confirm_seconds": 2.0, "connect_seconds": 3.0}
+QUICK = Timing(confirm=2.0, connect=3.0)
 """For brokers that are meant to give up."""
 
 
@@ -44,7 +45,7 @@ QUICK: dict[str, Any] = {"confirm_seconds": 2.0, "connect_seconds": 3.0}
 def hasty(lane: Lane, broker: RabbitBroker) -> RabbitBroker:
     """The same, with short patience."""
     assert broker
-    hasty = lane.broker(**QUICK)
+    hasty = lane.broker(timing=QUICK)
     assert isinstance(hasty, RabbitBroker)
     return hasty
 
@@ -353,7 +354,7 @@ def test_close_ends_in_time_though_the_broker_is_frozen(rabbit_node: RabbitNode,
 
 
 def test_a_disk_alarm_makes_publishers_wait_and_consumers_stop(rabbit_node: RabbitNode, lane: Lane) -> None:
-    broker = lane.broker(confirm_seconds=5.0)
+    broker = lane.broker(timing=Timing(confirm=5.0, connect=20.0))
     broker.declare()
     until_published(broker, messages(3))
     consumer = broker.consumer("intake", 1)
@@ -399,7 +400,7 @@ def test_a_consumer_can_stop_during_an_alarm(rabbit_node: RabbitNode, broker: Ra
 def test_a_lost_confirm_is_an_error_and_publishing_again_repeats_the_id(
     broker: RabbitBroker, proxied: Lane, proxy: Proxy
 ) -> None:
-    far = proxied.broker(**QUICK)
+    far = proxied.broker(timing=QUICK)
     until_published(far, [a_message(1)])
     proxy.swallow_down = True
     with pytest.raises(Unavailable, match="confirmed nothing within 2 s"):
@@ -415,7 +416,7 @@ def test_nothing_is_acknowledged_before_its_confirm(
     rabbit_node: RabbitNode, rabbit_vhost: str, broker: RabbitBroker, proxied: Lane, proxy: Proxy
 ) -> None:
     broker.publish([a_message()])
-    consumer = proxied.broker(confirm_seconds=60.0, heartbeat=60).consumer("intake", 1)
+    consumer = proxied.broker(timing=Timing(heartbeat=60, **PATIENT)).consumer("intake", 1)
     delivery = take_one(consumer)
     proxy.swallow_down = True
     consumer.settle(delivery, [a_message(2, "filter")])
@@ -430,7 +431,7 @@ def test_nothing_is_acknowledged_before_its_confirm(
 def test_a_consumer_that_is_paused_during_an_outage_of_the_broker_holds_nothing_afterwards(
     broker: RabbitBroker, proxied: Lane, proxy: Proxy
 ) -> None:
-    consumer = proxied.broker(**QUICK).consumer("intake", 5)
+    consumer = proxied.broker(timing=QUICK).consumer("intake", 5)
     take_within(consumer, 1)
     proxy.refuse = True
     proxy.cut()
@@ -448,7 +449,7 @@ def test_a_consumer_that_is_paused_during_an_outage_of_the_broker_holds_nothing_
 
 def test_a_confirm_that_does_not_come_ends_the_connection(broker: RabbitBroker, proxied: Lane, proxy: Proxy) -> None:
     broker.publish([a_message()])
-    consumer = proxied.broker(**QUICK).consumer("intake", 1)
+    consumer = proxied.broker(timing=QUICK).consumer("intake", 1)
     delivery = take_one(consumer)
     proxy.swallow_down = True
     consumer.settle(delivery, [a_message(2, "filter")])
@@ -499,7 +500,7 @@ def hop_some(consumer: Any) -> None:
 
 
 def test_a_silent_partition_is_noticed_within_two_heartbeats(broker: RabbitBroker, proxied: Lane, proxy: Proxy) -> None:
-    consumer = proxied.broker(heartbeat=1).consumer("intake", 1)
+    consumer = proxied.broker(timing=Timing(heartbeat=1, **PATIENT)).consumer("intake", 1)
     broker.publish([a_message(0)])
     consumer.settle(take_one(consumer))  # it is connected
     proxy.swallow()
@@ -516,7 +517,7 @@ def test_a_broker_that_says_nothing_while_one_connects_does_not_answer(
     broker: RabbitBroker, proxied: Lane, proxy: Proxy
 ) -> None:
     proxy.swallow()
-    consumer = proxied.broker(connect_seconds=0.5).consumer("intake", 1)
+    consumer = proxied.broker(timing=Timing(confirm=60.0, connect=0.5)).consumer("intake", 1)
     assert "does not answer in time" in until_it_fails(lambda: consumer.take(0.1), Unavailable)
     proxy.swallow(on=False)
     broker.publish([a_message()])
@@ -526,7 +527,7 @@ def test_a_broker_that_says_nothing_while_one_connects_does_not_answer(
 @pytest.mark.parametrize(("chunk", "delay"), [(7, 0.0), (4096, 0.003)], ids=["split packets", "slow link"])
 def test_a_bad_link_changes_nothing(proxied: Lane, proxy: Proxy, chunk: int, delay: float) -> None:
     proxy.chunk, proxy.delay = chunk, delay
-    far = proxied.broker(confirm_seconds=60.0)
+    far = proxied.broker(timing=Timing(**PATIENT))
     sent = messages(20, body=b"x" * 3000)
     far.publish(sent)
     consumer = far.consumer("intake", 10)
@@ -541,7 +542,7 @@ def test_a_bad_link_changes_nothing(proxied: Lane, proxy: Proxy, chunk: int, del
 
 def test_a_handler_may_take_longer_than_the_heartbeat(lane: Lane, broker: RabbitBroker) -> None:
     broker.publish([a_message()])
-    consumer = lane.broker(heartbeat=2).consumer("intake", 1)
+    consumer = lane.broker(timing=Timing(heartbeat=2, **PATIENT)).consumer("intake", 1)
     delivery = take_one(consumer)
     time.sleep(6)
     consumer.settle(delivery, [a_message(2, "filter")])
@@ -650,7 +651,7 @@ def test_wrong_settings_give_one_clear_sentence(
 ) -> None:
     port = nobody if "port" in change else rabbit_node.amqp_port
     place = f"{change.get('host', '127.0.0.1')}:{port}/{change.get('vhost', '')}"
-    broker = RabbitBroker(f"amqp://guest:{change.get('password', 'guest')}@{place}", QUEUES, **PATIENT)
+    broker = RabbitBroker(f"amqp://guest:{change.get('password', 'guest')}@{place}", QUEUES, timing=Timing(**PATIENT))
     try:
         with pytest.raises(kind, match=sentence):
             broker.publish([a_message()])

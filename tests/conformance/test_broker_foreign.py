@@ -21,6 +21,7 @@ from services.queues import QUEUES
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.rabbitmq import topology
 from shared.rabbitmq.broker import RabbitBroker
+from shared.rabbitmq.session import Timing
 from shared.runtime.broker import MAX_DELIVERIES, Unroutable
 from tests.conformance.lanes import (
     PATIENT,
@@ -194,7 +195,7 @@ def test_garbage_that_the_broker_buries_still_has_a_reason(lane: Lane, broker: R
 def refuse_five_times_raw(url: str) -> None:
     """A client that reads headers well enough: ours, ended before it settles."""
     for _ in range(5):
-        broker = RabbitBroker(url, QUEUES, **PATIENT)
+        broker = RabbitBroker(url, QUEUES, timing=Timing(**PATIENT))
         consumer = broker.consumer("intake", 1)
         take_one(consumer)
         consumer._with_session(lambda session: session.drop("test"))
@@ -251,7 +252,7 @@ def _got(channel: Any, queue: str) -> str | None:
 
 
 def test_announcing_is_best_effort() -> None:
-    broker = RabbitBroker("amqp://guest:guest@127.0.0.1:1/", QUEUES, connect_seconds=0.5)
+    broker = RabbitBroker("amqp://guest:guest@127.0.0.1:1/", QUEUES, timing=Timing(connect=0.5))
     broker.announce([a_message(1, "record.created")])
     with pytest.raises(Unavailable):
         broker.publish([a_message()])
@@ -276,7 +277,7 @@ def clerk(rabbit_node: RabbitNode, rabbit_vhost: str) -> str:
 
 
 def test_a_worker_without_the_right_to_create_verifies_and_works(clerk: str, broker: RabbitBroker) -> None:
-    careful = RabbitBroker(clerk, QUEUES, verify_only=True, **PATIENT)
+    careful = RabbitBroker(clerk, QUEUES, verify_only=True, timing=Timing(**PATIENT))
     careful.declare()
     careful.publish([a_message()])
     consumer = careful.consumer("intake", 1)
@@ -287,7 +288,7 @@ def test_a_worker_without_the_right_to_create_verifies_and_works(clerk: str, bro
 
 
 def test_a_missing_right_is_distinguished_from_a_wrong_password(clerk: str) -> None:
-    broker = RabbitBroker(clerk, QUEUES, **PATIENT)
+    broker = RabbitBroker(clerk, QUEUES, timing=Timing(**PATIENT))
     with pytest.raises(Misconfigured, match=r"does not permit this to the user 'clerk'.*exchange 'postroom'"):
         broker.declare()
     broker.close()
@@ -372,7 +373,7 @@ def amqps(node: RabbitNode, host: str = "rabbit.example", options: str = "") -> 
 
 @pytest.mark.usefixtures("named")
 def test_amqps_verifies_and_works(tls_node: RabbitNode, authority: Authority) -> None:
-    broker = RabbitBroker(amqps(tls_node), QUEUES, ca_file=str(authority.certificate), **PATIENT)
+    broker = RabbitBroker(amqps(tls_node), QUEUES, ca_file=str(authority.certificate), timing=Timing(**PATIENT))
     broker.declare()
     broker.publish([a_message(body=b"x" * 100_000)])
     consumer = broker.consumer("intake", 1)
@@ -395,7 +396,7 @@ def test_amqps_refuses_an_untrusted_certificate(
     tls_node: RabbitNode, authority: Authority, host: str, trusted: bool, why: str
 ) -> None:
     ca_file = str(authority.certificate) if trusted else None
-    broker = RabbitBroker(amqps(tls_node, host), QUEUES, ca_file=ca_file, **PATIENT)
+    broker = RabbitBroker(amqps(tls_node, host), QUEUES, ca_file=ca_file, timing=Timing(**PATIENT))
     said = f"the certificate of RabbitMQ at {host}:{tls_node.tls_port} is not trusted: .*{why}"
     with pytest.raises(Misconfigured, match=said):
         broker.declare()
@@ -411,12 +412,14 @@ def test_a_client_certificate_of_the_url_is_shown_to_the_broker(
 ) -> None:
     client, stranger = authority.issue("desk"), Authority(tmp_path, "Other CA").issue("stranger")
     options = f"?cacertfile={authority.certificate}&certfile={client.certificate}&keyfile={client.key}"
-    broker = RabbitBroker(amqps(tls_node, options=options), QUEUES, **PATIENT)
+    broker = RabbitBroker(amqps(tls_node, options=options), QUEUES, timing=Timing(**PATIENT))
     broker.declare()
     assert not take_within(broker.consumer("intake", 1), 0.1)
     broker.close()
     options = f"?certfile={stranger.certificate}&keyfile={stranger.key}"
-    unknown = RabbitBroker(amqps(tls_node, options=options), QUEUES, ca_file=str(authority.certificate), **PATIENT)
+    unknown = RabbitBroker(
+        amqps(tls_node, options=options), QUEUES, ca_file=str(authority.certificate), timing=Timing(**PATIENT)
+    )
     with pytest.raises(Unavailable, match=r"no TLS with RabbitMQ at .*; verify the client certificate"):
         unknown.declare()
     unknown.close()

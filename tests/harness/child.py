@@ -132,10 +132,10 @@ def open_broker(job: Job, documents: Documents) -> Broker:
         file = Path(job.data) if apart else documents.file
         return EmbeddedBroker(file, QUEUES, lease_seconds=job.lease, tier_scale=TIER_SCALE)
     from shared.rabbitmq.broker import RabbitBroker
+    from shared.rabbitmq.session import Timing
 
-    return RabbitBroker(
-        job.broker_url, QUEUES, tier_scale=TIER_SCALE, confirm_seconds=60.0, connect_seconds=20.0, heartbeat=10
-    )
+    timing = Timing(heartbeat=10, connect=20.0, confirm=60.0)
+    return RabbitBroker(job.broker_url, QUEUES, tier_scale=TIER_SCALE, timing=timing)
 
 
 def run(job: Job) -> None:

@@ -44,19 +44,19 @@ class DeadLetterKeeper:
         mail = self._mail(message)
         inbox = mail.inbox if mail else None
         now = self.clock.now()
-        letter_id, new = self.dead_letters.keep(message, mail_id=mail.id if mail else None, inbox=inbox, at=now)
+        letter_id, is_new = self.dead_letters.keep(message, mail_id=mail.id if mail else None, inbox=inbox, at=now)
         reason = str(message.headers.get("reason", NO_REASON))
         self.mails.documents.barrier()
         crash_point("dead-letter.kept")
-        if not new and not self._is_open(letter_id):
+        if not is_new and not self._is_open(letter_id):
             return Emit(note="the letter was closed already")
         if mail is None:
             self._count_unreadable(message, letter_id)
             return Emit(note=f"a message about no mail: {reason}")
-        new = self.mails.finish(mail.id, "dead", reason=reason)
-        if not new and (other := self._other_outcome(mail.id)):
+        has_died = self.mails.finish(mail.id, "dead", reason=reason)
+        if not has_died and (other := self._other_outcome(mail.id)):
             return Emit(note=f"the mail already has the outcome {other}: {reason}")
-        ended = MailEnded("dead", mail.inbox, mail.received_at) if new else None
+        ended = MailEnded("dead", mail.inbox, mail.received_at) if has_died else None
         if not self._wants_incident(message, mail):
             return Emit(note=f"kept without an incident: {reason}", ended=ended)
         stage = str(message.headers.get("stage", ""))

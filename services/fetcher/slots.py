@@ -17,7 +17,7 @@ MAX_VISITS: Final = 40
 
 
 def free_slots(began: Iterable[float], now: float) -> int:
-    """How many more visits may begin now, beside those that began then and are not over."""
+    """How many more visits may begin now. `began`: when each visit that still runs began."""
     running = list(began)
     quick = sum(1 for each in running if now - each < SLOW_SECONDS)
     return max(0, min(SLOTS - quick, MAX_VISITS - len(running)))

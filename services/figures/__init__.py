@@ -1,1 +1,1 @@
-"""Figures of a process for Prometheus, its health, and traces; nothing of it is imported unless it is asked for."""
+"""Figures of a process for Prometheus, its health, and traces; imported only when they are switched on."""

@@ -45,11 +45,11 @@ class Pulse(Hook):
             self.round(Round(details.part))
 
     def problem(self) -> str | None:
-        """Which loop stands still, in words; None when all go on."""
+        """Which loops made no progress for too long, in words; None when all go on."""
         with self._lock:
             now = self._monotonic()
-            still = sorted(part for part, at in self._at.items() if now - at > _bound(part))
-        return f"no progress for {min(map(_bound, still)):.0f} s: {', '.join(still)}" if still else None
+            stalled = sorted(part for part, at in self._at.items() if now - at > _bound(part))
+        return f"no progress for {min(map(_bound, stalled)):.0f} s: {', '.join(stalled)}" if stalled else None
 
 
 def _bound(part: str) -> float:

@@ -144,7 +144,7 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)  # type: ignore[arg-type]
 
     def process_request_thread(self, request: object, client_address: object) -> None:
-        """Answer one."""
+        """Answer one request; then another one may begin."""
         try:
             super().process_request_thread(request, client_address)  # type: ignore[arg-type]
         finally:
@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
-        """Answer."""
+        """Send the answer to the path."""
         answer = self.figures.answer(self.path)
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)

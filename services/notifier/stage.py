@@ -125,13 +125,17 @@ class Notifier:
             return Wait(self._put_back(mail, error), self._pause(server, error))
         except (AuthenticationRefused, Unavailable) as error:  # affects this server only
             return Wait(self._put_back(mail, error), RETRY_WAIT)
-        later = [(each, reply) for each, reply in sent.refused if 400 <= reply.code < 500]
-        never = [*(mail.refused or ()), *_replies(each for each in sent.refused if each not in later)]
-        if later:
-            reason = f"not taken yet for {', '.join(_replies(later))}"[:MAX_REASON]
-            self.outbox.leave(mail, [each for each, _ in later], never, reason, self.clock.now())
+        return self._end_for_recipients(mail, sent)
+
+    def _end_for_recipients(self, mail: OutboxMail, sent: Sent) -> Outcome:
+        """End the mail, or keep it for the recipients whom the server refused only for now (4xx)."""
+        deferred = [(each, reply) for each, reply in sent.refused if 400 <= reply.code < 500]
+        refused = [*(mail.refused or ()), *_replies(each for each in sent.refused if each not in deferred)]
+        if deferred:
+            reason = f"not taken yet for {', '.join(_replies(deferred))}"[:MAX_REASON]
+            self.outbox.leave(mail, [each for each, _ in deferred], refused, reason, self.clock.now())
             return self._later(mail, reason)
-        return self._end(mail, "sent", f"refused for {', '.join(never)}" if never else "")
+        return self._end(mail, "sent", f"refused for {', '.join(refused)}" if refused else "")
 
     def _later(self, mail: OutboxMail, reason: str) -> Outcome:
         """Try again. After a day the tries are counted, so that the mail becomes a dead letter, which a person sees."""

@@ -1,6 +1,6 @@
 """The event stream of a page: it says nothing but "look again", when something has changed.
 
-All streams of a process share one look at the store each two seconds, however many pages are open.
+All streams of a process share one look at the store every five seconds, however many pages are open.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from shared.lazy_pattern import lazy_compile
+
 _MARKS: Final = "\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 """Marks of direction and of possible line breaks. Joiners (U+200C, U+200D) are none: words are spelled with them."""
 UNSEEN: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + (
@@ -13,6 +15,7 @@ UNSEEN: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + (
 )
 """White space, and the invisible or tiny marks of trackers (U+1427) and mail programs, alone on a line."""
 _TYPED: Final = {ord("\uff3b"): "[", ord("\uff3d"): "]", ord("\uff03"): "#", **dict.fromkeys(map(ord, _MARKS))}
+_NOT_TYPED: Final = lazy_compile(f"[{''.join(map(chr, _TYPED))}]")
 
 
 def iso(at: datetime) -> str:
@@ -35,4 +38,4 @@ def typed(text: str) -> str:
 
     Keyboards for Japanese and Chinese give `［Call － n］`, and programs put marks of direction around numbers.
     """
-    return text if text.isascii() else text.translate(_TYPED)
+    return text if text.isascii() or not _NOT_TYPED.search(text) else text.translate(_TYPED)

@@ -55,8 +55,8 @@ def in_body_or_loose(facts: Facts) -> Iterator[Hint]:
     yield from _hints(_configured(configuration.settings.subject_patterns, subject), configuration)
     if "#" in (plain := typed(subject)):
         yield from _hints(_forms(configuration).plain.finditer(plain), configuration)
-    if "[" in text or "\uff3b" in text:  # most texts have none, and `typed` copies them
-        yield from _with_keyword(unquoted(typed(text)), configuration)
+    if "[" in (text := typed(text)):
+        yield from _with_keyword(unquoted(text), configuration)
 
 
 def _with_keyword(text: str, configuration: Configuration) -> Iterator[Hint]:

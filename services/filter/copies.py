@@ -48,9 +48,15 @@ def _says_the_same(other: StoredMail, parsed: MailParsed, mails: Mails, source: 
 
 
 def as_sent(raw: bytes) -> tuple[list[bytes], bytes]:
-    """The header fields of a mail without those of its way, and its body; whatever the ends of lines are."""
+    """The header fields of a mail without those of its way, and its body."""
+    head, body = head_and_body(raw)
+    return [each for each in _BETWEEN_FIELDS.split(head) if not _OF_THE_WAY.match(each)], body
+
+
+def head_and_body(raw: bytes) -> tuple[bytes, bytes]:
+    """The header and the body of a mail, in which servers may have changed the ends of lines."""
     head, _, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
-    return [each for each in _BETWEEN_FIELDS.split(head) if not _OF_THE_WAY.match(each)], body.rstrip(b"\n")
+    return head, body.rstrip(b"\n")
 
 
 _BETWEEN_FIELDS = lazy_compile(rb"\n(?![ \t])")

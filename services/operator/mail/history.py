@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from services.fetcher.mailbox import Key, NotInFolder, State, TooLarge, Unfetchable
+from services.filter.copies import head_and_body
 from services.operator.errors import NotAvailable
 from services.operator.inbox.inboxes import inbox_named
 from services.parser import head
@@ -405,8 +406,7 @@ def _content_id(inbox: str, raw: bytes, found: Head) -> str | None:
     """
     if not (key := message_key(found.message_id)):
         return None
-    unified = raw.replace(b"\r\n", b"\n")
-    body = unified.partition(b"\n\n")[2].rstrip(b"\n")
+    _, body = head_and_body(raw)
     return derived_id("content", inbox, key, found.sender, hashlib.sha256(body).hexdigest())
 
 

@@ -252,13 +252,15 @@ class Outbox:
 
     def put_back(self, mail: OutboxMail, reason: str, at: datetime) -> bool:
         """Let a claimed mail wait again, because its server could not take it; its tries count from 0."""
-        since = mail.failing_since or at
-        return self._move(mail.id, ("sending",), "waiting", reason=reason, failing_since=since, tries=0)
+        return self._wait_again(mail, reason, at)
 
     def leave(self, mail: OutboxMail, left: Sequence[str], refused: Sequence[str], reason: str, at: datetime) -> bool:
         """Let a mail wait again that its server has taken for others than those `left`."""
-        since, rest = mail.failing_since or at, {"left": list(left), "refused": list(refused)}
-        return self._move(mail.id, ("sending",), "waiting", reason=reason, failing_since=since, tries=0, **rest)
+        return self._wait_again(mail, reason, at, left=list(left), refused=list(refused))
+
+    def _wait_again(self, mail: OutboxMail, reason: str, at: datetime, **facts: Any) -> bool:
+        since = mail.failing_since or at
+        return self._move(mail.id, ("sending",), "waiting", reason=reason, failing_since=since, tries=0, **facts)
 
     def end(self, outbox_id: str, state: OutboxState, reason: str, at: datetime) -> bool:
         """Store how the sending of a waiting or claimed mail ended."""

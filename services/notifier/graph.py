@@ -172,8 +172,8 @@ def _upload(client: GraphClient, url: str, content: bytes) -> None:
     for start in range(0, len(content), PIECE_BYTES):
         piece = content[start : start + PIECE_BYTES]
         span = f"bytes {start}-{start + len(piece) - 1}/{len(content)}"
-        headers = {"Content-Type": "application/octet-stream", "Content-Range": span}
-        answer = client.web.request(Request("PUT", url, piece, headers, with_token=False))
+        sent = Content(piece, "application/octet-stream")
+        answer = client.web.request(Request("PUT", url, sent, {"Content-Range": span}, with_token=False))
         if answer.status >= 300:
             raise client.error(answer)
 

@@ -81,8 +81,7 @@ class GmailClient:
         seconds: float | None = None,
     ) -> Answer:
         """One request, each documented error as an error of its own."""
-        body, headers = (content.body, {"Content-Type": content.media_type}) if content else (None, {})
-        answer = self.web.request(Request(method, self.base + path, body, headers, limit, seconds=seconds))
+        answer = self.web.request(Request(method, self.base + path, content, limit=limit, seconds=seconds))
         if answer.status >= 300:
             raise self._error(answer)
         return answer

@@ -97,9 +97,7 @@ class GraphClient:
         url = path if path.startswith(self.root) else self.root + path
         if query:
             url += "?" + urlencode(query, quote_via=quote)
-        body, headers = (content.body, {"Content-Type": content.media_type}) if content else (None, {})
-        headers = IMMUTABLE | headers
-        answer = self.web.request(Request(method, url, body, headers, limit, cut, seconds))
+        answer = self.web.request(Request(method, url, content, IMMUTABLE, limit, cut, seconds))
         if answer.status >= 300:
             raise self.error(answer)
         return answer

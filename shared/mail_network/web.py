@@ -125,7 +125,7 @@ class Request:
 
     method: str
     url: str
-    body: bytes | None = None
+    content: Content | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     limit: int = MAX_JSON_BYTES
     cut: bool = False
@@ -198,14 +198,15 @@ class WebClient:
 
     def _sent(self, ask: Request, token: str | None) -> Answer:
         host, port = host_of(ask.url)
-        seconds = (ask.seconds or self._seconds) + (len(ask.body or b"") + ask.expected) / MIN_BYTES_PER_SECOND
+        body, kind = (ask.content.body, {"Content-Type": ask.content.media_type}) if ask.content else (None, {})
+        seconds = (ask.seconds or self._seconds) + (len(body or b"") + ask.expected) / MIN_BYTES_PER_SECOND
         with self._slot_within(seconds), translated(self._adapter, host, port):
             self._adapter.start(seconds)
             response = self._session.request(
                 ask.method,
                 ask.url,
-                data=ask.body,
-                headers=ask.headers,
+                data=body,
+                headers={**ask.headers, **kind},
                 auth=_Bearer(token),
                 verify=self._verify,
                 timeout=(min(CONNECT_SECONDS, seconds), seconds),

@@ -33,20 +33,19 @@ class ServiceLevelWatch:
 
     def is_due(self, now: datetime) -> bool:
         """Whether there is an event to publish."""
-        return next(self._new(now), None) is not None
+        return any(id_ not in self._published for id_, _ in self._due(now))
 
     def work(self, now: datetime, go_on: Callable[[], bool]) -> None:
         """Publish everything that is due, as long as `go_on`."""
         due = dict(self._due(now))
         self._published = {id_: event for id_, event in self._published.items() if id_ in due}
-        for id_, event in list(self._new(now)):
+        for id_, event in due.items():
+            if id_ in self._published:
+                continue
             if not go_on():
                 return
             publish(self._app, event, RECORD_WRITER, cause=id_)
             self._published[id_] = event
-
-    def _new(self, now: datetime) -> Iterator[tuple[str, ServiceTargetReached]]:
-        yield from ((id_, event) for id_, event in self._due(now) if id_ not in self._published)
 
     def _due(self, now: datetime) -> Iterator[tuple[str, ServiceTargetReached]]:
         """Every event that is due, by an id of its own."""

@@ -70,9 +70,10 @@ def list_mails(
 
 
 def _no_matching(app: App, inbox: str | None) -> str:
-    if inbox is None or app.directory.current().inbox(inbox) is not None:
-        return "no matching mails"
-    return f"no matching mails: there is no inbox {output.safe(inbox)!r}"
+    from services.operator.mail.publishing import is_unknown_inbox
+
+    unknown = f": there is no inbox {output.safe(inbox or '')!r}" if is_unknown_inbox(app, inbox) else ""
+    return f"no matching mails{unknown}"
 
 
 def moment(written: str, now: datetime, timezone: str) -> datetime:

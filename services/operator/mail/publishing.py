@@ -72,7 +72,13 @@ def publish(app: App, ready: Sequence[Ready]) -> list[Receipt]:
 
 def unknown_inbox_warning(app: App, inbox: str | None) -> str | None:
     """A warning about an inbox that is not configured. Intake takes the mail all the same."""
-    with suppress(PostroomError):  # the configuration cannot be read: the mail is taken all the same
-        if inbox and app.directory.current().inbox(inbox) is None:
-            return f"there is no inbox {inbox!r}; its mail becomes dead letters, which can be replayed"
-    return None
+    if not is_unknown_inbox(app, inbox):
+        return None
+    return f"there is no inbox {inbox!r}; its mail becomes dead letters, which can be replayed"
+
+
+def is_unknown_inbox(app: App, inbox: str | None) -> bool:
+    """Whether an inbox is named that is not configured; False where the configuration cannot be read."""
+    with suppress(PostroomError):
+        return bool(inbox) and app.directory.current().inbox(inbox or "") is None
+    return False

@@ -49,6 +49,7 @@ class RabbitBroker:
         queues: WorkQueues,
         *,
         verify_only: bool = False,
+        prefix: str = topology.PREFIX,
         management_url: str | None = None,
         ca_file: str | None = None,
         timing: Timing = Timing(),  # noqa: B008 frozen default
@@ -56,7 +57,7 @@ class RabbitBroker:
     ) -> None:
         quiet_libraries()
         self.endpoint = Endpoint.parse(url, ca_file)
-        self.names, self.queues = topology.topology(queues, tier_scale=tier_scale), queues
+        self.names, self.queues = topology.topology(queues, prefix, tier_scale), queues
         self.verify_only, self.management_url = verify_only, management_url
         self._timing = timing
         self._publisher = Publisher(self.endpoint, PublishTimeouts(timing.connect, timing.confirm))

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,16 @@ def start(*words: str | Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+@contextmanager
+def terminal_closing(handler: signal.Handlers) -> Iterator[None]:
+    """What a process that is started inside does at SIGHUP; `nohup`, which may have started the tests, ignores it."""
+    before = signal.signal(signal.SIGHUP, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def wait_for(holds: Callable[[], bool], seconds: float = 120) -> None:
     """Poll until something holds."""
     deadline = time.monotonic() + seconds
@@ -42,7 +53,8 @@ def wait_for(holds: Callable[[], bool], seconds: float = 120) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_up_works_while_others_publish_and_leaves_in_order(run: Run, data: Path, number: signal.Signals) -> None:
     run("inbox", "list")
-    process = start("up", "--data", data)
+    with terminal_closing(signal.SIG_DFL):
+        process = start("up", "--data", data)
     try:
         run("publish", "-", stdin=a_mail())
         wait_for(lambda: bool(run("records", "list", "--json").out))
@@ -57,11 +69,8 @@ def test_up_works_while_others_publish_and_leaves_in_order(run: Run, data: Path,
 
 def test_up_that_was_started_by_nohup_works_on_when_the_terminal_is_closed(run: Run, data: Path) -> None:
     run("inbox", "list")
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` starts a program
-    try:
+    with terminal_closing(signal.SIG_IGN):
         process = start("up", "--data", data)
-    finally:
-        signal.signal(signal.SIGHUP, before)
     try:
         run("publish", "-", stdin=a_mail())
         wait_for(lambda: bool(run("records", "list", "--json").out))

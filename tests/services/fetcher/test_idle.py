@@ -101,7 +101,8 @@ def tagged(server: FakeImap, talk: Callable[[socket.socket], None]) -> None:
     answer = server._answer
 
     def with_tag(connection: socket.socket, read: Callable[[], bytes], tag: bytes, command: bytes) -> None:
-        talk.tag = tag  # type: ignore[attr-defined]
+        if command == b"IDLE":  # another connection may send other commands meanwhile
+            talk.tag = tag  # type: ignore[attr-defined]
         answer(connection, read, tag, command)
 
     server._answer = with_tag  # type: ignore[method-assign]
